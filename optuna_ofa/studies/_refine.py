@@ -104,6 +104,8 @@ class Refiner:
     ) -> None:
         self._study, self._meters, self._bar, self._watch = study, meters, bar, watch
         self._budget, self._size = budget, math.ceil(budget / rounds)
+        # that of the study, so that several processes choose the same subnets and share them
+        self._seed = min(study.snapshot().seeds, default=study.seed)
         self._begun: set[int] = set()  # rounds, which are not tried again by this call
         self.failures: dict[Subnet, str] = {}
         self.n_new = 0
@@ -122,8 +124,11 @@ class Refiner:
                     return "front no longer grows"
                 start = len(course)
             self._begun.add(start)
-            is_done = not self._round(course, start) and start == len(course)
-            if is_done and not (self._watch and self._watch.is_over()):
+            if self._round(course, start) or start < len(course):
+                continue
+            if len(self._course()) > len(course):  # another process was faster
+                continue
+            if not (self._watch and self._watch.is_over()):
                 return "no subnet left"
 
     def result(self, ending: Ending) -> Refinement:
@@ -162,7 +167,9 @@ class Refiner:
         """Measure the subnets of a round that are missing; return how many are measured."""
         found, corrected = self._searched(course, start)
         failed = self._study.space.to_matrix(list(self.failures))
-        taken = np.concatenate([course.measured.matrix[:start], failed])
+        unfinished = self._study.store.unfinished()
+        running = unfinished.matrix[unfinished.running]  # measured by others at this time
+        taken = np.concatenate([course.measured.matrix[:start], failed, running])
         chosen = choose(corrected, found, taken, self._size)
         missing = chosen[absent(chosen, course.measured.matrix)][: self._budget - len(course)]
         return self._measure(course, corrected, missing, start) if len(missing) else 0
@@ -170,7 +177,7 @@ class Refiner:
     def _searched(self, course: Course, start: int) -> tuple[Evaluated, Problem]:
         """Return what predictors find that the first measurements correct, and their problem."""
         known, problem = course.measured.select(slice(start)), self._study.problem
-        seed = int(np.random.default_rng((self._study.seed, start)).integers(2**31))
+        seed = int(np.random.default_rng((self._seed, start)).integers(2**31))
         predicted = self._study.results(kind=PREDICTED).once()
         self._show(course, "correcting")
         corrected = corrected_problem(problem, known, list(self._meters), seed=seed)
@@ -186,7 +193,7 @@ class Refiner:
         noted = {CHOSEN_AFTER: start}
         work = Work(self._study, corrected, self._study.store, self._meters, noted)
         try:
-            work.run_all(matrix, self._bar, "refine", self._watch)
+            work.run_all(matrix, self._bar, "refine", self._watch, self._budget)
         finally:
             stopped = {s: f"stopped early, {of.reason}" for s, of in work.partial.items()}
             self.failures |= {**work.failures, **stopped}

@@ -542,7 +542,13 @@ class SubnetStudy(TrialStudy):
 
         After an interruption, the next call continues; with the same seed and arguments it measures
         the same subnets as an uninterrupted one. Where nothing is left to do, it measures nothing.
-        One process at a time may refine a study; several can share the work by `ask_batch`.
+
+        Several processes may refine a study in a relational database at the same time, with the
+        same arguments, also while others search, verify or measure on devices. With a seed they
+        choose the same subnets and measure each of them once; without one each measures subnets of
+        its own, which correct the predictors of all. They end together, at the budget or up to
+        those subnets beyond it that they are measuring then. In another storage, one process at a
+        time may refine a study.
 
         Args:
             measure: As in `verify`; every objective that is not exact must be measured.

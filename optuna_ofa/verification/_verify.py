@@ -126,14 +126,24 @@ class Work:
         self._say: Callable[[str], object] = lambda _: None
         self.stopped_at: str = ""
 
-    def run_all(self, matrix: Matrix, bar: Bar, caller: str, watch: Watch | None = None) -> int:
+    def run_all(
+        self,
+        matrix: Matrix,
+        bar: Bar,
+        caller: str,
+        watch: Watch | None = None,
+        budget: int | None = None,
+    ) -> int:
         """Measure subnets, as many at a time as the meters prefer; return how many were tried.
+
+        Those that another process has measured for this study meanwhile are left out.
 
         Args:
             matrix: ``(n, n_genes)`` the subnets.
             bar: Shows how many were tried.
             caller: The method that continues after an interruption, for the message.
             watch: What may end it early.
+            budget: Measurements of the study, by any process, with which it ends; None is no limit.
 
         Raises:
             MeasurementError: If a meter no longer responds; what was measured is written.
@@ -146,9 +156,14 @@ class Work:
         self._say = bar.say
         n_tried = 0
         while n_tried < len(matrix) and not (watch and watch.is_over()):
-            part = matrix[n_tried : n_tried + size]
-            written = self.run(part)
+            measured = self._findings.results(kind=MEASURED)
+            left = size if budget is None else min(size, budget - len(measured.matrix))
+            if left <= 0:
+                break
+            part = matrix[n_tried : n_tried + left]
             n_tried += len(part)
+            new = part[absent(part, measured.matrix)]
+            written = self.run(new) if len(new) else new
             bar.update(len(part))
             if watch and len(written):
                 keys, numbers = keys_of(written).tolist(), numbers_of_measured(self._findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from optuna_ofa import Metric, SearchSpace, Subnet, SubnetStudy
 from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
 from optuna_ofa.predictors import CostPredictor, FunctionPredictor
 from optuna_ofa.space import Matrix
+from optuna_ofa.verification import Meter, Readings
 
 SPACE = SearchSpace("ofa_mbv3_fashion").restrict(resolution=[20, 28], kernel=[3, 5])
 MACS, PARAMS = CostPredictor("n_macs", SPACE), CostPredictor("n_params", SPACE)
@@ -277,6 +278,89 @@ class TestInterruptions:
         assert len(study.results(kind="measured").numbers) == 15
         assert set(found.failures) == {device.asked[1], device.asked[8]}
         assert len(set(device.asked)) == 17
+
+
+class Instant(Meter):
+    """A meter that measures whole batches, and claims nothing."""
+
+    def __init__(self, measure: Callable[[Subnet], float]) -> None:
+        self._measure = measure
+
+    def measure(self, space: SearchSpace, matrix: Matrix, storage: optuna.Study | None) -> Readings:
+        values = [self._measure(subnet) for subnet in space.from_matrix(matrix)]
+        return Readings(np.array(values), np.full(len(values), np.nan), {})
+
+
+class TestOtherProcesses:
+    """Others that measure for the study at the same time."""
+
+    @staticmethod
+    def open(folder: Path, **arguments: Any) -> SubnetStudy:
+        """Open a study whose corrections are fast; it exists after the first call."""
+        given = {"storage": f"sqlite:///{folder}/study.db", "study_name": "one", **arguments}
+        return make(100, objectives=["latency_ms", "n_params"], load_if_exists=True, **given)
+
+    @staticmethod
+    def measured(study: SubnetStudy) -> list[Subnet]:
+        return SPACE.from_matrix(study.results(kind="measured").matrix)
+
+    def overtaken(
+        self, folder: Path, subnets: list[Subnet]
+    ) -> tuple[Mapping[str, Callable[[Subnet], float]], list[Subnet]]:
+        """Return what measures, and a list of what it has measured.
+
+        During the first measurement another process measures other subnets.
+        """
+        asked: list[Subnet] = []
+
+        def measure(subnet: Subnet) -> float:
+            if not asked:
+                meter = Instant(Device().latency)
+                self.open(folder).verify({"latency_ms": meter}, points=subnets)
+            asked.append(subnet)
+            return Device().latency(subnet)
+
+        return {"latency_ms": measure}, asked
+
+    def test_a_round_that_others_have_measured_is_not_the_last(self, tmp_path: Path) -> None:
+        twin, study = self.open(tmp_path, storage=None), self.open(tmp_path)
+        twin.refine({"latency_ms": Device().latency}, budget=5, rounds=1)
+        meters, _ = self.overtaken(tmp_path, self.measured(twin))
+        found = study.refine(meters, budget=10, rounds=2, tolerance=0)
+        assert found.ending == "budget spent"
+        notes = [t.user_attrs for t in study.trials if t.user_attrs["kind"] == "measured"]
+        assert [note.get("chosen_after") for note in notes] == [None] * 5 + [5] * 5
+        assert len({note["subnet_text"] for note in notes}) == 10
+
+    def test_what_they_measure_counts(self, tmp_path: Path) -> None:
+        study, others = self.open(tmp_path), SPACE.from_matrix(SPACE.sample(10, seed=1))
+        meters, asked = self.overtaken(tmp_path, others)
+        found = study.refine(meters, budget=20, rounds=1, tolerance=0)
+        assert (len(self.measured(study)), len(asked)) == (20, 10)
+        assert found.ending == "budget spent"
+
+    def test_what_they_have_measured_is_not_measured_again(self, tmp_path: Path) -> None:
+        study, subnets = self.open(tmp_path), SPACE.from_matrix(SPACE.sample(20, seed=1))
+        meters, asked = self.overtaken(tmp_path, subnets[8:18])
+        assert len(study.verify(meters, points=subnets).points) == 20
+        assert asked == [*subnets[:8], *subnets[18:]]
+
+    def test_running_trials_are_left_to_them(self, tmp_path: Path) -> None:
+        study, twin = (self.open(tmp_path, study_name=name, storage=None) for name in ("a", "b"))
+        running = {one.subnet for one in study.ask_batch(4)}
+        for of in (study, twin):
+            of.refine({"latency_ms": Device().latency}, budget=10, rounds=1)
+        assert len(self.measured(study)) == 10
+        assert running & set(self.measured(twin))
+        assert not running & set(self.measured(study))
+
+    def test_all_choose_by_one_seed(self, tmp_path: Path) -> None:
+        self.open(tmp_path)
+        study, twin = self.open(tmp_path, seed=3), self.open(tmp_path, storage=None)
+        for of in (study, twin):
+            of.refine({"latency_ms": Device().latency}, budget=10, rounds=2, tolerance=0)
+        assert study.seed == 3
+        assert course(study) == course(twin)
 
 
 class TestWhatIsWritten:
