@@ -29,7 +29,7 @@ from optuna_ofa.studies._making import (
     require_one_source,
     samplers_of,
 )
-from optuna_ofa.studies._stored import remember_predictors
+from optuna_ofa.studies._stored import remember_learning, remember_predictors
 from optuna_ofa.studies._study import SubnetStudy
 
 _OBJECTIVES = ("top1", "latency_ms")
@@ -92,7 +92,8 @@ def study(
         seed: Seed of the search; not together with ``sampler``.
         learn: Whether `optimize` and `SubnetStudy.ask_batch` learn from measurements, with a
             `SurrogateSampler`, which corrects the predictors; not together with ``sampler``.
-            `SubnetStudy.search` uses the predictors uncorrected.
+            `SubnetStudy.search` uses the predictors uncorrected. `load_study` opens a study that
+            was created with it as one that learns.
         caution: Number of standard deviations by which predicted accuracies are lowered
             (`ConfidenceBound`), so that the search does not favour subnets that the predictor
             overestimates. The study's description and its front say so.
@@ -157,4 +158,6 @@ def study(
     name = make_or_find(problem, store, study_name, load_if_exists)
     made = open_study(problem, store, name, samplers, keep, parameters, seed)
     remember_predictors(made, hardware=hardware, accuracy=accuracy)
+    if learn:
+        remember_learning(made)
     return made

@@ -44,16 +44,17 @@ def load_study(
     predictors: Sequence[Metric] = (),
     sampler: BaseSampler | None = None,
     seed: Seed | None = None,
-    learn: bool = False,
+    learn: bool | None = None,
     keep: Keep = "all",
     parameters: Parameters = "all",
 ) -> SubnetStudy:
     """Open a study that `optuna_ofa.study` created; its name is enough.
 
-    Space, objectives, constraints, board and caution are read from the storage, as are predictors
-    that were given by name or file; other predictors are not stored. Without them the study can
-    still be read: `SubnetStudy.front`, `plot_front`, `report`, `publish` and everything else that
-    shows results. Methods that need predictions, such as `search`, then name the missing argument.
+    Space, objectives, constraints, board, caution and ``learn=True`` are read from the storage, as
+    are predictors that were given by name or file; other predictors are not stored. Without them
+    the study can still be read: `SubnetStudy.front`, `plot_front`, `report`, `publish` and
+    everything else that shows results. Methods that need predictions, such as `search`, then name
+    the missing argument.
 
     Args:
         study_name: Its name; None opens the only study in the storage.
@@ -63,7 +64,8 @@ def load_study(
         predictors: Custom metrics with their predictors, as there.
         sampler: As there, like all further arguments.
         seed: As there.
-        learn: As there.
+        learn: As there; None learns if the study was created with ``learn=True`` and no ``sampler``
+            is given.
         keep: As there.
         parameters: As there.
 
@@ -75,7 +77,7 @@ def load_study(
         StudyMismatchError: If the study was not created by `optuna_ofa.study`, or a given
             predictor differs from the one it was searched with.
     """
-    require_one_source(sampler, seed, learn)
+    require_one_source(sampler, seed, bool(learn))
     store = _existing(storage)
     name = existing_name(store, study_name, shown_storage(storage))
     stored = read_stored(store, name)
@@ -95,6 +97,8 @@ def load_study(
         stored.board,
     )
     make_or_find(problem, store, name, load_if_exists=True)  # refuses other predictors
+    if learn is None:
+        learn = stored.learns and sampler is None
     samplers = samplers_of(problem, sampler, seed, learn)
     made = open_study(problem, store, name, samplers, keep, parameters, seed)
     remember_predictors(made, hardware=hardware, accuracy=accuracy)

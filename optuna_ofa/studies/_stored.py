@@ -19,6 +19,7 @@ from optuna_ofa.storage import storage_errors, study_names
 
 # User attribute of a study: the names or files of its predictors, for the next process.
 PREDICTORS = "optuna_ofa:predictors"
+_LEARNS = "optuna_ofa:learn"  # as such an attribute: whether it was created to learn
 ARGUMENTS = {"top1": "accuracy", "latency_ms": "hardware"}
 
 
@@ -57,6 +58,7 @@ class Stored(NamedTuple):
         predictions: Predictions for the smallest and the largest subnet, by metric.
         predictors: Names or paths of predictors, by ``"hardware"`` and ``"accuracy"``.
         board: The microcontroller whose memories are among the constraints.
+        learns: Whether it was created to learn from measurements.
     """
 
     space: SearchSpace
@@ -68,6 +70,7 @@ class Stored(NamedTuple):
     predictions: Mapping[str, Sequence[float | None]]
     predictors: Mapping[str, str]
     board: Board | None
+    learns: bool
 
 
 def existing_name(store: BaseStorage, study_name: str | None, shown: str) -> str:
@@ -143,6 +146,7 @@ def parse(attributes: Mapping[str, Any], study_name: str) -> Stored:
         predictions=predictions,
         predictors=predictors,
         board=boards[board] if board else None,
+        learns=attributes.get(_LEARNS) is True,
     )
 
 
@@ -156,6 +160,12 @@ def unpredicted(described: Mapping[str, Any]) -> frozenset[str]:
     """Return the names of the metrics without predictions in a description."""
     predictions = described["predictions"].items()
     return frozenset(name for name, ends in predictions if all(end is None for end in ends))
+
+
+def remember_learning(study: optuna.Study) -> None:
+    """Write to a study that it learns from measurements."""
+    if study.user_attrs.get(_LEARNS) is not True:
+        study.set_user_attr(_LEARNS, True)
 
 
 def remember_predictors(study: optuna.Study, **sources: object) -> None:

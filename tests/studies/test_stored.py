@@ -23,6 +23,7 @@ from optuna_ofa.predictors import (
     LatencyTable,
     NetworkLatencyPredictor,
 )
+from optuna_ofa.samplers import EvolutionarySampler, SurrogateSampler
 from optuna_ofa.space import Layer, mobilenet_v3_small_images
 
 OWN = mobilenet_v3_small_images("mine", width=0.5)
@@ -278,6 +279,40 @@ def test_a_family_with_packaged_predictors_is_opened_too(url: str) -> None:
     assert len(again.front()) > 0
     with pytest.raises(OptunaOFAError, match="because the storage does not say where"):
         again.search(10)
+
+
+class TestLearning:
+    @pytest.fixture
+    def learning(self, url: str) -> str:
+        for name, learn in (("plain", False), ("learning", True)):
+            optuna_ofa.study("ofa_mbv3_fashion", storage=url, study_name=name, learn=learn)
+        return url
+
+    def test_a_study_that_learns_is_opened_as_one(self, learning: str) -> None:
+        opened = optuna_ofa.load_study("learning", learning, seed=1)
+        assert isinstance(opened.sampler, SurrogateSampler)
+        other = optuna_ofa.load_study("plain", learning)
+        assert isinstance(other.sampler, EvolutionarySampler)
+
+    def test_what_is_given_counts(self, learning: str) -> None:
+        opened = optuna_ofa.load_study("learning", learning, learn=False)
+        assert isinstance(opened.sampler, EvolutionarySampler)
+        own = optuna.samplers.RandomSampler()
+        assert optuna_ofa.load_study("learning", learning, sampler=own).sampler is own
+        opened = optuna_ofa.load_study("plain", learning, learn=True)
+        assert isinstance(opened.sampler, SurrogateSampler)
+        again = optuna_ofa.load_study("plain", learning)  # as it was created
+        assert isinstance(again.sampler, EvolutionarySampler)
+
+    def test_workers_that_create_it_can_learn_later(self, learning: str) -> None:
+        optuna_ofa.study(
+            "ofa_mbv3_fashion",
+            storage=learning,
+            study_name="plain",
+            learn=True,
+            load_if_exists=True,
+        )
+        assert isinstance(optuna_ofa.load_study("plain", learning).sampler, SurrogateSampler)
 
 
 def test_a_study_of_optuna_is_refused(url: str) -> None:
