@@ -45,7 +45,7 @@ class MissingEntryError(OptunaOFAError, KeyError):
 
 
 class ImplausibleValueWarning(UserWarning):
-    """A value is probably in the wrong unit, such as an accuracy given as a fraction."""
+    """A value is probably in the wrong unit, such as a fraction, or of another kind of device."""
 
 
 class ExtrapolationWarning(UserWarning):

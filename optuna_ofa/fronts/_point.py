@@ -8,7 +8,7 @@ from typing import Any
 
 from optuna_ofa._notebook import html_table
 from optuna_ofa._suggestions import did_you_mean
-from optuna_ofa.problem import CORRECTED_WITH, METRICS, Metric
+from optuna_ofa.problem import CORRECTED_WITH, MEASURED_ON, METRICS, Metric
 from optuna_ofa.space import AnySubnet
 
 
@@ -98,9 +98,9 @@ def points_in_words(points: Sequence[FrontPoint]) -> list[str]:
 def kind_words(point: FrontPoint) -> str:
     """Return what the values are: ``predicted``, ``predicted, n_macs exact``, or ``exact``.
 
-    Extrapolated metrics and numbers of images are named: ``predicted, top1 extrapolated``,
-    ``measured, top1 on 2,000 images``. Predictions that were corrected say
-    with how many measurements.
+    Devices, extrapolated metrics and numbers of images are named: ``measured on phone 1``,
+    ``predicted, top1 extrapolated``, ``measured, top1 on 2,000 images``. Predictions that were
+    corrected say with how many measurements.
     """
     exact = [name for name in point.values if point.metrics[name].is_exact]
     if len(exact) == len(point.values) > 0:
@@ -109,13 +109,18 @@ def kind_words(point: FrontPoint) -> str:
     images = [f"{name} on {n:,} images" for name, n in point.n_images.items()]
     return ", ".join(
         [
-            point.kind,
+            _kind_and_device(point),
             *_corrected(point),
             *(f"{name} exact" for name in exact),
             *extrapolated,
             *images,
         ]
     )
+
+
+def _kind_and_device(point: FrontPoint) -> str:
+    found = dict.fromkeys(str(of[MEASURED_ON]) for of in point.origin.values() if MEASURED_ON in of)
+    return f"{point.kind} on {' and '.join(found)}" if found else point.kind
 
 
 def _corrected(point: FrontPoint) -> list[str]:
@@ -151,6 +156,7 @@ def html_of_point(point: FrontPoint) -> str:
         bound = f", {worse:g} std worse" if worse else ""
         bound += ", extrapolated" if name in (point.extrapolated or ()) else ""
         bound += f" on {point.n_images[name]:,} images" if name in point.n_images else ""
-        rows.append([metric.title, metric.text(value, point.std.get(name)), point.kind + bound])
+        kind = point.kind if metric.is_exact else _kind_and_device(point)
+        rows.append([metric.title, metric.text(value, point.std.get(name)), kind + bound])
     caption = f"{point.kind.capitalize()} point, trial {point.trial_number}"
     return html_table(caption, (), rows, (False, False, False), note=str(point.subnet))

@@ -41,6 +41,8 @@ PREDICTION, PREDICTION_STD = "predicted", "predicted_std"
 # of measured trials, by metric: standard deviations, how each metric was measured, and the number
 # of images of accuracies
 MEASURED_STD, MEASURED_BY, MEASURED_IMAGES = "measured_std", "measured_by", "measured_images"
+# in such a description of how: the name of the device of `SubnetStudy.measure_batches`
+MEASURED_ON = "measured_on"
 # of trials that `SubnetStudy.refine` measures: how many measurements there were when it chose them
 CHOSEN_AFTER = "chosen_after"
 # in the metadata of a corrected predictor: with how many measurements

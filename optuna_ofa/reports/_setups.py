@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from optuna_ofa.problem import significant
+from optuna_ofa.problem import MEASURED_ON, significant
 from optuna_ofa.verification import images_of
 
 _DIGITS = 8  # of a hash
@@ -25,6 +25,8 @@ def setup_words(setup: Mapping[str, Any]) -> str:
 def _parts(setup: Mapping[str, Any]) -> Iterator[str]:
     if "measured_by" in setup:
         yield f"by the function `{setup['measured_by']}`"
+    if MEASURED_ON in setup:
+        yield f"on the device {setup[MEASURED_ON]!r}"
     images = images_of(setup)
     if images is not None:
         label = f" {setup['label']!r}" if "label" in setup else ""

@@ -20,11 +20,13 @@ class DeviceValues(NamedTuple):
         objectives: In their order; None where the device has none.
         constraints: Of constrained metrics that are not objectives.
         std: Standard deviations by metric, of those that have one.
+        measured: The metrics that the device has measured.
     """
 
     objectives: list[float] | None
     constraints: dict[str, float]
     std: dict[str, float]
+    measured: tuple[str, ...] = ()
 
 
 def values_of(problem: Problem, row: Matrix, returned: Any, where: str) -> DeviceValues:
@@ -45,6 +47,7 @@ def values_of(problem: Problem, row: Matrix, returned: Any, where: str) -> Devic
         return DeviceValues(None, {}, {})
     given = returned if isinstance(returned, Mapping) else _by_name(problem, returned, where)
     pairs = {name: _pair(problem, name, of, where) for name, of in given.items()}
+    measured = tuple(name for name, (value, _) in pairs.items() if value == value)
     for name in problem.objectives:
         if name not in pairs:
             pairs[name] = _exact(problem, name, row, where), np.nan
@@ -53,6 +56,7 @@ def values_of(problem: Problem, row: Matrix, returned: Any, where: str) -> Devic
         None if np.isnan(row_of_values).any() else row_of_values,
         {m: v for m, (v, _) in pairs.items() if m not in problem.objectives and v == v},
         {m: std for m, (_, std) in pairs.items() if std == std},
+        measured,
     )
 
 

@@ -17,10 +17,20 @@ from optuna_ofa.exceptions import (
     SearchSpaceExhaustedError,
 )
 from optuna_ofa.measurements import IN_A_ROW
-from optuna_ofa.problem import MEASURED_STD, NOT_MEASURED, Problem, error_in_words
+from optuna_ofa.problem import (
+    MEASURED_BY,
+    MEASURED_ON,
+    MEASURED_STD,
+    NOT_MEASURED,
+    Evaluated,
+    Kind,
+    Problem,
+    error_in_words,
+)
 from optuna_ofa.studies._ask import Asked
 from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._callbacks import Stoppable, TrialCallback, call_for
+from optuna_ofa.studies._device_kinds import warn_of_other_kinds
 from optuna_ofa.studies._device_values import DeviceValues, values_of
 from optuna_ofa.studies._devices import Device, Job, MeasuringDevice, Returned, function_of
 from optuna_ofa.studies._engine import Engine
@@ -41,6 +51,12 @@ class Asking(Stoppable, Protocol):
     @property
     def engine(self) -> Engine:
         """Its search."""
+
+    def results(self, *, kind: Kind | None = None) -> Evaluated:
+        """Return all finished trials of a kind."""
+
+    def notes(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the user attributes of trials."""
 
     def ask_batch(self, n: int) -> list[Asked]:
         """Return promising subnets."""
@@ -66,6 +82,7 @@ def measure_batches(
         with measuring.ended():
             measuring.run()
     measuring.warn_failed()
+    warn_of_other_kinds(study, set(devices))
     return {device.name: device.n_measured for device in measuring.devices}
 
 
@@ -316,7 +333,11 @@ class Measuring:
         try:
             values = values_of(study.problem, row, returned, where)
             others = {name: [value] for name, value in values.constraints.items()}
-            note = {_DEVICE: device.name, **({MEASURED_STD: values.std} if values.std else {})}
+            note: dict[str, Any] = {_DEVICE: device.name}
+            if values.measured:
+                note[MEASURED_BY] = {m: {MEASURED_ON: device.name} for m in values.measured}
+            if values.std:
+                note[MEASURED_STD] = values.std
             study.engine.tell([one], [values.objectives], others, [note], where=where)
         except InvalidArgumentError as error:
             if not study.engine.store.storage.get_trial(one.trial._trial_id).state.is_finished():

@@ -378,11 +378,13 @@ class SubnetStudy(TrialStudy):
         Each device gets another subnet of `ask_batch` as soon as it has returned the last one,
         which is told immediately: a study that learns (``learn=True``) chooses the next subnets by
         all measurements so far. The trials are those of `tell_batch`; the user attribute ``device``
-        has the name of what measured them. Several callers may share a study in a database, each
-        with its own devices.
+        has the name of what measured them, and the points of a front and reports name it. Several
+        callers may share a study in a database, each with its own devices.
 
         All values go into one front, so the devices must be of one kind, such as phones of one
-        model; the costs of several kinds need a study each (`optuna_ofa.fleet`).
+        model; the costs of several kinds need a study each (`optuna_ofa.fleet`). At its end, the
+        call compares the costs of all devices of the study, relative to the predictions for the
+        same subnets, and warns if a device of it is of another kind by them.
 
         A device that raises an error is not blamed at once: its subnet is given to another one.
         Three errors in a row end its use, with a warning. A subnet that no device can measure,
@@ -432,7 +434,8 @@ class SubnetStudy(TrialStudy):
         Warns:
             FailedMeasurementWarning: A device is given no more subnets, or subnets could not be
                 measured.
-            ImplausibleValueWarning: Accuracies are probably fractions.
+            ImplausibleValueWarning: Accuracies are probably fractions, or the devices are of
+                several kinds: their costs differ by 20 % and five standard errors or more.
         """
         from optuna_ofa.studies._measure_batches import measure_batches
 

@@ -22,7 +22,12 @@ from optuna.trial import TrialState
 import optuna_ofa
 from optuna_ofa import Metric, SearchSpace, Subnet, SubnetStudy
 from optuna_ofa._progress import progress_bar
-from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
+from optuna_ofa.exceptions import (
+    FailedMeasurementWarning,
+    ImplausibleValueWarning,
+    InvalidArgumentError,
+    MeasurementError,
+)
 from optuna_ofa.space import Configuration
 from optuna_ofa.studies._budget import Budget
 from optuna_ofa.studies._devices import Given, Job, Returned
@@ -213,6 +218,74 @@ class TestMeasuring:
         }
         measured = study.measure_batches(phones(study, 2, seconds=0.3), n=1000, timeout=0.5)
         assert states(study) == {"COMPLETE": sum(measured.values())}
+
+
+class Model(Phone):
+    """A phone of a model.
+
+    Args:
+        study: Has the values.
+        factor: Its latencies, relative to those of `Phone`.
+        scatter: Their standard deviation, as a part of them.
+        seed: Its seed.
+    """
+
+    def __init__(
+        self, study: SubnetStudy, factor: float, scatter: float = 0.0, seed: int = 0
+    ) -> None:
+        super().__init__(study)
+        self._factor, self._scatter, self._rng = factor, scatter, np.random.default_rng(seed)
+
+    def measure(self, subnet: Subnet) -> Any:
+        top1, latency_ms = super().measure(subnet)
+        return top1, latency_ms * self._factor * (1 + self._scatter * self._rng.standard_normal())
+
+
+class TestKinds:
+    """A study has the numbers of devices of one kind, and says of which."""
+
+    def test_points_and_reports_name_the_device(self, make_study: Make, tmp_path: Path) -> None:
+        study = make_study(objectives=["top1", "latency_ms", "n_macs"])
+        study.measure_batches({"pixel <3>": lambda _: {"top1": 70, "latency_ms": 7}}, n=2)
+        point = study.front()[0]
+        assert "(measured on pixel <3>, n_macs exact)" in str(point)
+        assert set(point.origin) == {"top1", "latency_ms"}
+        assert "measured on pixel &lt;3&gt;" in point._repr_html_()
+        page = study.report(tmp_path / "a.html").read_text()
+        assert "on the device &#x27;pixel &lt;3&gt;&#x27;" in page
+
+    def test_measured_constraints_are_of_the_device_too(self, make_study: Make) -> None:
+        study = make_study(objectives=["top1", "n_macs"], constraints={"latency_ms": 50})
+        study.measure_batches({"a": lambda _: {"top1": 70, "latency_ms": 7.0}}, n=1)
+        point = study.front()[0]
+        assert point.limited == {"latency_ms": 7.0}
+
+    @pytest.mark.parametrize("learn", [False, True])
+    def test_other_models_are_warned_of(self, make_study: Make, learn: bool) -> None:
+        study = make_study(sampler=None, learn=learn, seed=0)
+        devices = {"slow": Model(study, 1.6, 0.05), "fast": Model(study, 1.0, 0.05, seed=1)}
+        with pytest.warns(
+            ImplausibleValueWarning,
+            match=r"latency_ms of the device 'slow' is 1\.[4-8]\d* times that of 'fast'",
+        ):
+            study.measure_batches(devices, n=24)
+
+    def test_also_of_other_calls(self, make_study: Make, sqlite: str) -> None:
+        study, again = (
+            make_study(storage=sqlite, study_name="rack", load_if_exists=True) for _ in range(2)
+        )
+        study.measure_batches({"one": Model(study, 1.0)}, n=5)
+        with pytest.warns(ImplausibleValueWarning, match="'other' .* 'one'"):
+            again.measure_batches({"other": Model(study, 1.5)}, n=5)
+        again.measure_batches({"third": Model(study, 1.2)}, n=2)  # too few to tell
+
+    @pytest.mark.parametrize(("factor", "scatter"), [(1.1, 0.02), (1.3, 0.2)])
+    def test_devices_of_one_model_differ_a_little(
+        self, make_study: Make, factor: float, scatter: float
+    ) -> None:
+        study = make_study()
+        devices = {"a": Model(study, 1.0, scatter), "b": Model(study, factor, scatter, seed=1)}
+        study.measure_batches(devices, n=12)
 
 
 class TestFailures:
