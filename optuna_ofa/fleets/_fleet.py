@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,11 +180,13 @@ class Fleet(Mapping[str, SubnetStudy]):
         return {device: study.front(kind=kind) for device, study in self.items()}
 
     @checked
-    def plot_fronts(self, *, kind: Kind | None = None) -> go.Figure:
+    def plot_fronts(
+        self, *, kind: Kind | None = None, boards: Sequence[str] | None = None
+    ) -> go.Figure:
         """Draw the fronts of all devices in one figure; see `visualization.plot_fronts`."""
         from optuna_ofa.visualization import plot_fronts
 
-        return plot_fronts(self, kind=kind)
+        return plot_fronts(self, kind=kind, boards=boards)
 
     @checked
     def transfer_matrix(

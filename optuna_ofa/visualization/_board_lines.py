@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from optuna_ofa.data import MEMORIES, Board, find_board, known_boards
 from optuna_ofa.exceptions import InvalidArgumentError
+from optuna_ofa.fronts import Front
 from optuna_ofa.problem import Metric
-from optuna_ofa.visualization._front_info import FrontInfo
 
 _APART = 0.045  # part of the axis that the label of one line takes
 # Heights of labels, below the front and above the word of a limit; the second one where another
@@ -37,25 +37,32 @@ class BoardLine(NamedTuple):
     is_limit: bool = False
 
 
-def is_far(value: float, infos: Sequence[FrontInfo], across: str) -> bool:
+def is_far(value: float, fronts: Sequence[Front], across: str) -> bool:
     """Return whether a memory is so far from the fronts that its line would compress them.
 
     It is, if it is beyond them by more than they are wide, such as 4,096 kB of flash.
     """
-    low, high = _ends(infos, across)
+    low, high = _ends(fronts, across)
     return across in MEMORIES and low < high and value > high + (high - low)
 
 
 def board_lines(
-    across: str, infos: Sequence[FrontInfo], boards: Sequence[str] | None
+    across: str,
+    fronts: Sequence[Front],
+    boards: Sequence[str] | None,
+    *,
+    own: Sequence[Board] = (),
+    limit: float | None = None,
 ) -> list[BoardLine]:
     """Collect the lines of boards, from left to right.
 
     Args:
         across: The metric of the horizontal axis.
-        infos: The fronts in the plot.
-        boards: The boards by name; None takes that of the study, unless it is far, and all known
-            ones whose memory is within the range of the fronts, if the axis is a memory.
+        fronts: The fronts in the plot.
+        boards: The boards by name; None takes those of the studies, unless they are far, and all
+            known ones whose memory is within the range of the fronts, if the axis is a memory.
+        own: The boards of the studies.
+        limit: The bound of the metric, if it has a line already.
 
     Raises:
         InvalidArgumentError: If a name is unknown, or boards are given and the axis is no memory.
@@ -67,11 +74,11 @@ def board_lines(
                 f"{', '.join(MEMORIES)}, but it is {across}."
             )
         return []
-    shown = _of_range(across, infos) if boards is None else _named(boards)
-    metric, limit = infos[0].front.metrics[across], infos[0].constraints.get(across)
+    shown = _of_range(across, fronts, own) if boards is None else _named(boards)
+    metric = fronts[0].metrics[across]
     by_value = sorted(shown, key=lambda board: board.limits[across])
     groups = [(v, [*of]) for v, of in groupby(by_value, key=lambda board: board.limits[across])]
-    ends = [*_ends(infos, across), *(value for value, _ in groups)]
+    ends = [*_ends(fronts, across), *(value for value, _ in groups)]
     labels = [(v, _label(metric, v, of)) for v, of in groups]
     lines = _placed(labels, _APART * (max(ends) - min(ends)))
     return [line._replace(is_limit=line.value == limit) for line in lines]
@@ -81,17 +88,15 @@ def _named(boards: Sequence[str]) -> list[Board]:
     return [*dict.fromkeys(find_board(name, "boards") for name in boards)]
 
 
-def _of_range(across: str, infos: Sequence[FrontInfo]) -> list[Board]:
-    low, high = _ends(infos, across)
+def _of_range(across: str, fronts: Sequence[Front], own: Sequence[Board]) -> list[Board]:
+    low, high = _ends(fronts, across)
     inside = [board for board in known_boards() if low <= board.limits[across] <= high]
-    own = infos[0].board
-    if own is None or is_far(own.limits[across], infos, across):
-        return inside
-    return [*dict.fromkeys([own, *inside])]
+    near = [board for board in own if not is_far(board.limits[across], fronts, across)]
+    return [*dict.fromkeys([*near, *inside])]
 
 
-def _ends(infos: Sequence[FrontInfo], across: str) -> tuple[float, float]:
-    values = [point.values[across] for info in infos for point in info.front]
+def _ends(fronts: Sequence[Front], across: str) -> tuple[float, float]:
+    values = [point.values[across] for front in fronts for point in front]
     return min(values), max(values)
 
 

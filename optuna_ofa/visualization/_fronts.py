@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from optuna_ofa._arguments import checked
+from optuna_ofa.data import Board
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import KINDS, Findings, Front, same_objectives
 from optuna_ofa.problem import MEASURED, PREDICTED, Kind, Metric
 from optuna_ofa.space import table_of
+from optuna_ofa.visualization._board_lines import add_board_lines, board_lines
 from optuna_ofa.visualization._extrapolated import marks_of, unknown_words
 from optuna_ofa.visualization._front_axes import (
     across_and_up,
@@ -51,6 +53,7 @@ class FrontsInfo(NamedTuple):
         moments: When the last trial of each study finished; only for studies.
         numbers: The number of the colour and symbol of each front, which those of both kinds of a
             study share.
+        boards: The microcontrollers of the studies.
     """
 
     fronts: dict[str, Front]
@@ -61,6 +64,7 @@ class FrontsInfo(NamedTuple):
     kinds: dict[str, str]
     moments: dict[str, datetime.datetime | None]
     numbers: dict[str, int]
+    boards: tuple[Board, ...] = ()
 
 
 def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kinds | None = None) -> FrontsInfo:
@@ -84,7 +88,8 @@ def fronts_info(fronts: Mapping[str, Front | Findings], *, kind: Kinds | None = 
     across, up = across_and_up(metrics)
     kinds = {name: front[0].kind for name, front in found.items()}
     moments = {name: of.finished for name, of in snapshots.items()}
-    return FrontsInfo(found, across, up, third_of(metrics), metrics, kinds, moments, numbers)
+    own = tuple(of.problem.board for of in snapshots.values() if of.problem.board is not None)
+    return FrontsInfo(found, across, up, third_of(metrics), metrics, kinds, moments, numbers, own)
 
 
 def _of_study(name: str, study: Findings, kind: Kinds | None) -> dict[str, Front]:
@@ -95,7 +100,12 @@ def _of_study(name: str, study: Findings, kind: Kinds | None) -> dict[str, Front
 
 
 @checked
-def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kinds | None = None) -> go.Figure:
+def plot_fronts(
+    fronts: Mapping[str, Front | Findings],
+    *,
+    kind: Kinds | None = None,
+    boards: Sequence[str] | None = None,
+) -> go.Figure:
     """Plot the fronts of several devices, precisions or studies in one figure.
 
     Bars show the standard deviations of measured values. With three objectives, colour shows the
@@ -106,19 +116,23 @@ def plot_fronts(fronts: Mapping[str, Front | Findings], *, kind: Kinds | None = 
             or three objectives, in any order.
         kind: As in `SubnetStudy.front`, for studies; ``"both"`` plots the predicted front
             (dotted) and the measured one of each, where it has them, in one colour.
+        boards: As in `plot_front`; None shows those of the studies and all known ones whose memory
+            is within the range of the fronts.
 
     Raises:
         EmptyFrontError: If a study has no feasible trial.
-        InvalidArgumentError: If they do not have the same two or three objectives, or a front
-            is empty.
+        InvalidArgumentError: If they do not have the same two or three objectives, a front is
+            empty, or ``boards`` are unknown or the horizontal axis is no memory.
     """
     info = fronts_info(fronts, kind=kind)
+    shown = board_lines(info.across, [*info.fronts.values()], boards, own=info.boards)
     kinds = sorted(set(info.kinds.values()))
     n = len(info.fronts)
     points = [point for front in info.fronts.values() for point in front]
     lines = [_line(info, name) for name in info.fronts]
     figure = go.Figure([*marks_of(points, info.across, info.up), *lines])
     keep_long_bars_out(figure)
+    add_board_lines(figure, shown)
     if info.third is not None:
         title = axis_title(info.metrics[info.third], kinds)
         figure.update_layout(coloraxis=colour_axis(title))

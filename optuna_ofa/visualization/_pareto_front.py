@@ -104,7 +104,8 @@ def plot_front(
     kinds = found.kinds if kind is None else []
     infos = [front_info(found, kind=k) for k in kinds or (kind,)]
     across, _ = across_and_up(infos[0].front.metrics)
-    lines = board_lines(across, infos, boards)
+    fronts, own, limit = [i.front for i in infos], infos[0].board, infos[0].constraints.get(across)
+    lines = board_lines(across, fronts, boards, own=[own] if own else (), limit=limit)
     figure = _draw(infos)
     add_board_lines(figure, lines)
     if bound is not None:
@@ -153,7 +154,7 @@ def _draw(infos: Sequence[FrontInfo]) -> go.Figure:
     keep_long_bars_out(figure)
     for metric, add_line in ((x, figure.add_vline), (y, figure.add_hline)):
         bound = infos[0].constraints.get(metric)
-        if bound is None or is_far(bound, infos, metric):
+        if bound is None or is_far(bound, [i.front for i in infos], metric):
             continue
         add_line(
             bound,

@@ -11,22 +11,30 @@ from optuna_ofa import Metric, SubnetStudy
 from optuna_ofa.data import find_board
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor
+from optuna_ofa.visualization import plot_fronts
 from optuna_ofa.visualization._board_lines import BoardLine, _placed, board_lines, is_far
 from optuna_ofa.visualization._front_info import front_info
 
 
-@pytest.fixture(scope="module")
-def study() -> SubnetStudy:
+def make(board: str) -> SubnetStudy:
     space = optuna_ofa.SearchSpace("ofa_mbv3_fashion")
     n_params = CostPredictor("n_params", space)
     score = Metric("score", direction="maximize", predictor=n_params.predict)
-    made = optuna_ofa.study(space, objectives=[score, "sram_kb"], board="stm32f746", seed=0)
+    made = optuna_ofa.study(space, objectives=[score, "sram_kb"], board=board, seed=0)
     made.search(60)
     return made
 
 
+@pytest.fixture(scope="module")
+def study() -> SubnetStudy:
+    return make("stm32f746")
+
+
 def lines_of(study: SubnetStudy, boards: Sequence[str] | None) -> list[BoardLine]:
-    return board_lines("sram_kb", [front_info(study)], boards)
+    info = front_info(study)
+    own = [info.board] if info.board else []
+    limit = info.constraints.get("sram_kb")
+    return board_lines("sram_kb", [info.front], boards, own=own, limit=limit)
 
 
 def test_the_boards_in_the_range_of_the_front_and_that_of_the_study(study: SubnetStudy) -> None:
@@ -42,11 +50,12 @@ def test_the_boards_in_the_range_of_the_front_and_that_of_the_study(study: Subne
 
 def test_a_board_far_beyond_the_front_does_not_compress_it(study: SubnetStudy) -> None:
     board = find_board("rp2350")
-    info = front_info(study)._replace(board=board, constraints={"sram_kb": 520})
-    assert is_far(520, [info], "sram_kb")
-    assert not is_far(320, [info], "sram_kb")
-    assert max(line.value for line in board_lines("sram_kb", [info], None)) < 300
-    assert board_lines("sram_kb", [info], ["rp2350"])[-1].value == 520
+    fronts = [study.front()]
+    assert is_far(520, fronts, "sram_kb")
+    assert not is_far(320, fronts, "sram_kb")
+    lines = board_lines("sram_kb", fronts, None, own=[board], limit=520)
+    assert max(line.value for line in lines) < 300
+    assert board_lines("sram_kb", fronts, ["rp2350"], own=[board])[-1].value == 520
 
 
 def test_chosen_boards_are_drawn_once(study: SubnetStudy) -> None:
@@ -95,3 +104,16 @@ def test_boards_are_refused_where_they_cannot_be_drawn(study: SubnetStudy) -> No
     with pytest.raises(InvalidArgumentError, match=r"`boards` must be left out unless .* n_macs"):
         other.plot_front(boards=["stm32f746"])
     assert not other.plot_front().layout.shapes
+
+
+def test_several_fronts_have_the_lines_of_all_studies(study: SubnetStudy) -> None:
+    studies = {"F746": study, "RP2040": make("rp2040")}
+    labels = {note.text for note in plot_fronts(studies).layout.annotations}
+    assert {"STM32F746: 320 kB", "RP2040: 264 kB"} <= labels
+    chosen = plot_fronts(studies, boards=["rp2040"]).layout
+    assert [note.text for note in chosen.annotations] == ["RP2040: 264 kB"]
+    assert [shape.x0 for shape in chosen.shapes] == [264]
+    fronts = {name: of.front() for name, of in studies.items()}
+    assert not plot_fronts(fronts, boards=[]).layout.shapes
+    with pytest.raises(InvalidArgumentError, match="`boards` must be one of"):
+        plot_fronts(fronts, boards=["stm32f747"])
