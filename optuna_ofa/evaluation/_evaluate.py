@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage
 from optuna_ofa._arguments import StorageUrl, argument_called, checked
 from optuna_ofa._progress import progress_bar
 from optuna_ofa._rules import Instead
+from optuna_ofa._terminations import terminations_raised
 from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation._accuracies import ACCURACY_METRICS, Accuracies, Partial
 from optuna_ofa.evaluation._costs import are_costs, costs_of
@@ -122,6 +123,7 @@ def evaluate(
     )
 
 
+@terminations_raised()
 def evaluate_on(
     data: EvaluationData,
     supernet: Supernet,

@@ -9,7 +9,12 @@ from optuna_ofa.executors._executor import (
 from optuna_ofa.executors._memory import keep_memory as keep_memory
 from optuna_ofa.executors._pool import spawn_pool as spawn_pool
 from optuna_ofa.executors._ray import RayExecutor
-from optuna_ofa.executors._run import LostWorkersError as LostWorkersError, run_tasks as run_tasks
+from optuna_ofa.executors._run import (
+    LOST_WORKER as LOST_WORKER,
+    LostWorkersError as LostWorkersError,
+    run_tasks as run_tasks,
+)
+from optuna_ofa.executors._sendable import refuse_unsendable as refuse_unsendable
 from optuna_ofa.executors._shared import (
     LackedError as LackedError,
     Reference as Reference,

@@ -23,6 +23,7 @@ from optuna_ofa.executors._task import Answer, Ticket, Worker, call, own_version
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+LOST_WORKER = "A worker was lost"  # the beginning of that warning
 _FIRST = 8  # tasks in flight before it is known how many workers there are
 _A_WORKER = 2  # tasks in flight for each, so that none waits for the next one
 
@@ -185,13 +186,12 @@ class _Run(Generic[Item, Result]):
         self._attempts.again(attempt)
 
     def _lost(self, attempt: Attempt[Item], error: BaseException) -> None:
-        reason = f"{type(error).__name__}: {error}".rstrip(".: ")
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
         if not self._attempts.lost(attempt, error):
             rest = [*self._attempts.waiting(), *self._out.values()]
             raise self._error(rest, reason) from error
         warn(
-            f"A worker was lost ({reason}). What it had to do is tried again.",
-            FailedMeasurementWarning,
+            f"{LOST_WORKER} ({reason}). What it had to do is tried again.", FailedMeasurementWarning
         )
 
     def _error(self, attempts: Sequence[Attempt[Item]], reason: str = "") -> LostWorkersError:

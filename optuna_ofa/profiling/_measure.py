@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import optuna
@@ -12,9 +13,16 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa._progress import GraphBar, graph_progress
+from optuna_ofa._rules import shown
+from optuna_ofa._terminations import terminations_raised
 from optuna_ofa._warnings import warn
-from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, NoisyDeviceWarning
-from optuna_ofa.executors import AnyExecutor, Executor, run_tasks
+from optuna_ofa.exceptions import (
+    FailedMeasurementWarning,
+    InvalidArgumentError,
+    NoisyDeviceWarning,
+    OptunaOFAError,
+)
+from optuna_ofa.executors import AnyExecutor, Executor, refuse_unsendable, run_tasks
 from optuna_ofa.measurements import Database, MeasurementTable, Reading
 from optuna_ofa.profiling._export import as_space
 from optuna_ofa.profiling._latencies import COLUMNS, Latencies
@@ -34,6 +42,9 @@ from optuna_ofa.profiling._shared_work import Work, first_anchor_ms
 from optuna_ofa.profiling.on_device import GRAPHS_AT_ONCE
 from optuna_ofa.space import Family, Matrix, SearchSpace, Subnet
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 # subnets of a task: few, so that all workers have some, each beside its own anchor
 _AT_ONCE_ON_WORKERS = 4
 # ratio of wall to CPU clock above which other programs kept the processor busy
@@ -41,6 +52,7 @@ _BUSY = 1.2
 
 
 @checked
+@terminations_raised()
 def measure(
     space: AnyPath | Family | SearchSpace,
     matrix: Matrix,
@@ -119,6 +131,8 @@ def measure(
         graph_progress("measuring", progress, total=len(missing)) as bar,
         contextlib.ExitStack() as stack,
     ):
+        noise: list[Results] = []
+        stack.callback(_warn_noise, noise, settings.max_spread)
         claims = None
         if table is not None and missing and not again:
             claims = stack.enter_context(table.claims())
@@ -127,7 +141,7 @@ def measure(
             for part in device.parts(space.family, work, left, bar):
                 work.add(part)
                 if part.results is not None:
-                    _warn_noise(part.results, settings.max_spread)
+                    noise.append(part.results)
                 done += len(part.readings)
                 bar(done, len(missing), (time.monotonic() - begin) / done * (len(missing) - done))
         work.end()
@@ -179,7 +193,7 @@ class _Workers:
 
     def __init__(self, settings: MeasurementSettings, executor: Executor) -> None:
         self._settings, self._executor = settings, executor
-        ((_, self.setup),) = run_tasks(executor, setup_of_worker, [settings])
+        ((_, self.setup),) = self._run(setup_of_worker, [settings])
 
     def parts(
         self, family: Family, work: Work, subnets: Sequence[Subnet], bar: GraphBar
@@ -188,8 +202,21 @@ class _Workers:
         groups = work.groups(subnets, _AT_ONCE_ON_WORKERS)
         tasks = (Task(family, part, self._settings, self.setup) for part in groups)
         bar.say("on the workers")
-        found = run_tasks(self._executor, measure_on_worker, tasks, describe=_in_words)
-        yield from (part for _, part in found)
+        yield from (part for _, part in self._run(measure_on_worker, tasks, _in_words))
+
+    def _run(
+        self,
+        function: Callable[[Item], Result],
+        tasks: Iterable[Item],
+        describe: Callable[[Item], str] = shown,
+    ) -> Iterator[tuple[int, Result]]:
+        try:
+            yield from run_tasks(self._executor, function, tasks, describe=describe)
+        except OptunaOFAError:
+            raise
+        except Exception as error:
+            refuse_unsendable("runtime", self._settings.runtime, error)
+            raise
 
 
 def _in_words(task: Task) -> str:
@@ -205,28 +232,38 @@ def _warn_failed(reasons: Mapping[Subnet, str], n: int, runtime: str) -> None:
     )
 
 
-def _warn_noise(results: Results, max_spread: float) -> None:
-    if results.clock == "cpu" and results.busy > _BUSY:
+def _warn_noise(parts: Sequence[Results], max_spread: float) -> None:
+    """Warn once of each kind of noise, however many parts have it."""
+    busy = [of.busy for of in parts if of.clock == "cpu" and of.busy > _BUSY]
+    if busy:
         warn(
-            f"Other programs used the processor: networks took {results.busy:.2f} times as long "
-            f"by the wall clock as by the CPU clock.",
+            f"Other programs used the processor: networks took {max(busy):.2f} times as long by "
+            f"the wall clock as by the CPU clock{_worst_of(busy, parts)}.",
             NoisyDeviceWarning,
         )
-    noisy = sum(t.std_ms > t.latency_ms for t in results.timings.values())
+    timings = [timing for of in parts for timing in of.timings.values()]
+    noisy = sum(t.std_ms > t.latency_ms for t in timings)
     if noisy:
         warn(
-            f"{noisy} of {len(results.timings)} networks have a standard deviation of "
-            f"repeated runs above their mean; measure them with `again=True` when the device is "
-            f"quieter.",
+            f"{noisy} of {len(timings)} networks have a standard deviation of repeated runs above "
+            f"their mean; measure them with `again=True` when the device is quieter.",
             NoisyDeviceWarning,
         )
-    if results.relative_std > max_spread:
+    spread = [of.relative_std for of in parts if of.relative_std > max_spread]
+    if spread:
         warn(
-            f"Repeated runs differ by {results.relative_std:.1%} (standard deviation), and "
-            f"`max_spread` is {max_spread:.1%}; end other programs, use `pin`, or "
-            f"raise `n_rounds`.",
+            f"Repeated runs differ by {max(spread):.1%} (standard deviation), and `max_spread` is "
+            f"{max_spread:.1%}{_worst_of(spread, parts)}; end other programs, use `pin`, or raise "
+            f"`n_rounds`.",
             NoisyDeviceWarning,
         )
+
+
+def _worst_of(noisy: Sequence[float], parts: Sequence[Results]) -> str:
+    """Say how many of several parts are noisy, of which the worst is named."""
+    if len(parts) == 1:
+        return ""
+    return f", in the worst of {len(noisy)} such groups of networks among {len(parts)}"
 
 
 def _collect(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from optuna_ofa._progress import Bar, progress_bar
+from optuna_ofa._terminations import terminations_raised
 from optuna_ofa.exceptions import InvalidArgumentError
 from optuna_ofa.fronts import Findings, Front, find_front, unit
 from optuna_ofa.problem import CHOSEN_AFTER, MEASURED, PREDICTED, Evaluated, Problem, significant
@@ -37,6 +38,7 @@ class Refined(Findings, Protocol):
         """Its trials."""
 
 
+@terminations_raised()
 def refine(
     study: Refined,
     measure: Mapping[str, Measure],

@@ -11,9 +11,10 @@ import numpy as np
 import optuna
 
 from optuna_ofa._progress import Bar, progress_bar
-from optuna_ofa.exceptions import InvalidArgumentError, OptunaOFAError
-from optuna_ofa.executors import Executor, LostWorkersError, Shared, run_tasks
+from optuna_ofa.exceptions import InvalidArgumentError, MeasurementError, OptunaOFAError
+from optuna_ofa.executors import Executor, Shared, refuse_unsendable, run_tasks
 from optuna_ofa.measurements import IN_A_ROW, Claims, MeasurementTable, Reading, Sharing
+from optuna_ofa.problem import error_in_words
 from optuna_ofa.space import Matrix, SearchSpace, Subnet
 from optuna_ofa.verification._call import Call, Outcome, in_order, outcome_on_worker
 from optuna_ofa.verification._meter import ALL, Meter, Readings
@@ -102,7 +103,7 @@ class FunctionMeter(Meter):
                 in_a_row = in_a_row + 1 if outcome.error is not None else 0
                 if in_a_row == IN_A_ROW:
                     return {}, outcome.error
-        except LostWorkersError as error:  # the others have their numbers
+        except MeasurementError as error:  # of the engine; the others have their numbers
             return failures, error
         return failures, None
 
@@ -164,10 +165,8 @@ class FunctionMeter(Meter):
         except OptunaOFAError:
             raise
         except Exception as error:  # of the way to a worker: those of the function are outcomes
-            raise InvalidArgumentError(
-                f"`measure[{self._metric!r}]` must be picklable for the workers of `executor` "
-                f"(functions at the top of a module are), but got {self._function!r}: {error}."
-            ) from error
+            refuse_unsendable(f"measure[{self._metric!r}]", self._function, error)
+            raise MeasurementError(f"`executor` failed with {error_in_words(error)}") from error
 
     def _claims(self) -> Claims | None:
         """Return the claims of this caller; None without a database."""

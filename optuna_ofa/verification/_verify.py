@@ -14,6 +14,7 @@ import numpy as np
 from optuna_ofa._arguments import Positive
 from optuna_ofa._plausible import require_plausible, require_std, warn_fractions
 from optuna_ofa._progress import Bar, progress_bar
+from optuna_ofa._terminations import terminations_raised
 from optuna_ofa._warnings import warn
 from optuna_ofa.evaluation import Partial
 from optuna_ofa.exceptions import (
@@ -22,7 +23,7 @@ from optuna_ofa.exceptions import (
     MeasurementError,
     OptunaOFAError,
 )
-from optuna_ofa.executors import Executor
+from optuna_ofa.executors import LOST_WORKER, Executor
 from optuna_ofa.fronts import Findings, Front, FrontPoint, far_apart
 from optuna_ofa.measurements import IN_A_ROW, Claims, Sharing
 from optuna_ofa.predictors import CostPredictor
@@ -56,6 +57,7 @@ class Watch(Protocol):
         """Take note of trials that were written."""
 
 
+@terminations_raised()
 def verify(
     findings: Findings,
     store: Store,
@@ -191,8 +193,7 @@ class Work:
                     rows[i] = _with(rows[i], metric, row, readings.setup)
             good = good[np.isfinite(readings.values)]
             if readings.stopped is not None:
-                self.stopped = readings.stopped
-        self.stopped_at = metric
+                self.stopped, self.stopped_at = readings.stopped, metric
         self._check([rows[i] for i in good.tolist()])
         self.found |= {key(matrix[i]): rows[i] for i in good.tolist()}
         objectives = set(problem.objectives)
@@ -245,8 +246,9 @@ class Work:
     def _readings(self, metric: str, batch: Entrants) -> Readings:
         matrix = batch.new
         try:
-            with warnings.catch_warnings():  # warned about once, at the end
-                warnings.simplefilter("ignore", FailedMeasurementWarning)
+            with warnings.catch_warnings():  # failed subnets are warned about once, at the end
+                others = f"(?!{LOST_WORKER})"
+                warnings.filterwarnings("ignore", others, FailedMeasurementWarning)
                 meter, database = self._meters[metric], self._store.database
                 found = meter.measure_among(batch, database)
         except MeasurementError as error:

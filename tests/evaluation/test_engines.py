@@ -284,6 +284,22 @@ def test_workers_that_do_not_see_the_folder_get_all_once(
     assert n_large == [3, 3]  # supernet, loader and calibration, which serve the second call too
 
 
+@pytest.mark.usefixtures("usual_signals")
+def test_sigterm_unwinds_without_a_database(
+    guessing: Supernet, space: SearchSpace, make_loader: Loaders
+) -> None:
+    handlers = []
+
+    def loader(resolution: int) -> DataLoader:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return make_loader(50)
+
+    evaluate(guessing, space.smallest(), loader, EvaluationSettings(calibration=make_loader(60)))
+    with pytest.raises(SystemExit, match="143"):
+        handlers[0](signal.SIGTERM, None)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_groups_are_larger_first_and_share_what_is_left(space: SearchSpace) -> None:
     subnets = space.from_matrix(space.sample(60, seed=0))
     groups = list(divided(subnets, 4))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import platform
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +18,12 @@ import pytest
 
 from optuna_ofa import MeasurementSettings, SearchSpace, measure, read_measurements
 from optuna_ofa.costs import LayerSum
-from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError, MeasurementError
+from optuna_ofa.exceptions import (
+    FailedMeasurementWarning,
+    InvalidArgumentError,
+    MeasurementError,
+    NoisyDeviceWarning,
+)
 from optuna_ofa.profiling import anchor
 from optuna_ofa.profiling._turn import turn
 from optuna_ofa.space import Layer, subnet_layers
@@ -151,6 +158,54 @@ def test_a_folder_of_graphs_is_refused(device: Any, space: SearchSpace, tmp_path
             executor=workers,
         )
     assert workers.n_submitted == 0
+
+
+class Pickling(Workers):
+    """Workers in other processes, as far as tasks are concerned."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        try:
+            return super().submit(*pickle.loads(pickle.dumps((function, *args))), **kwargs)
+        except Exception as error:
+            future: Future[Any] = Future()
+            future.set_exception(error)
+            return future
+
+
+def test_a_runtime_that_cannot_be_sent_is_named(device: Any, space: SearchSpace) -> None:
+    device.lock = threading.Lock()
+    expected = r"`runtime` must be picklable for the workers .*got Device\(.*cannot pickle"
+    with pytest.raises(InvalidArgumentError, match=expected):
+        measure(
+            space, space.sample(1, seed=0), MeasurementSettings(runtime=device), executor=Pickling()
+        )
+
+
+@pytest.mark.filterwarnings("default::optuna_ofa.exceptions.NoisyDeviceWarning")
+def test_noise_is_said_once(make_device: Any, space: SearchSpace) -> None:
+    settings = MeasurementSettings(runtime=make_device(noise=0.5), n_rounds=5)
+    with pytest.warns(NoisyDeviceWarning) as said:
+        measure(space, space.sample(12, seed=0), settings, executor=Workers())
+    texts = [str(one.message) for one in said]
+    (spread,) = [text for text in texts if text.startswith("Repeated runs differ by")]
+    assert "in the worst of 3 such groups of networks among 3" in spread
+    assert len(texts) == len({text[:20] for text in texts})
+
+
+@pytest.mark.usefixtures("usual_signals")
+def test_sigterm_unwinds_without_a_database(
+    make_device: Any, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, device = [], make_device()
+
+    def versions(self: Any) -> dict[str, str]:
+        handlers.append(signal.getsignal(signal.SIGTERM))
+        return {"fake": "1"}
+
+    monkeypatch.setattr(type(device), "versions", versions)
+    measure(space, space.sample(1, seed=0), MeasurementSettings(runtime=device))
+    with pytest.raises(SystemExit, match="143"):
+        handlers[0](signal.SIGTERM, None)
 
 
 @pytest.mark.parametrize(

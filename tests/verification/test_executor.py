@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
@@ -161,6 +162,7 @@ class TestFunctions:
             study.verify(measure, points=subnets, executor=threads)
         assert len(study.results(kind="measured").numbers) == 4
 
+    @pytest.mark.filterwarnings("ignore:A worker was lost")
     def test_a_subnet_that_ends_each_worker_leaves_the_others(self, study: SubnetStudy) -> None:
         subnets = points_of(study, 9)
 
@@ -178,6 +180,50 @@ class TestFunctions:
             study.verify(measure, points=subnets, executor=Loses())
         measured = study.results(kind="measured").matrix
         assert study.space.from_matrix(measured) == [*subnets[:3], *subnets[4:]]
+
+    def test_a_lost_worker_is_said(self, study: SubnetStudy) -> None:
+        class Loses(Smallest):
+            def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+                if self.n_submitted != 3:
+                    return super().submit(*args, **kwargs)
+                self.n_submitted += 1
+                future: Future[Any] = Future()
+                future.set_exception(BrokenExecutor("killed"))
+                return future
+
+        with pytest.warns(FailedMeasurementWarning, match=r"A worker was lost .*killed") as said:
+            found = study.verify({"top1": top1_of}, points=9, executor=Loses())
+        assert (len(found), len(said)) == (9, 1)
+
+    def test_an_engine_that_fails_leaves_what_it_has_measured(self, study: SubnetStudy) -> None:
+        class Fails(Smallest):
+            def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+                if self.n_submitted < 5:
+                    return super().submit(*args, **kwargs)
+                future: Future[Any] = Future()
+                future.set_exception(RuntimeError("no environment"))
+                return future
+
+        measure = {"top1": top1_of, "latency_ms": lambda _: 9.0}
+        expected = "stopped after 5 of 9 subnets: `executor` failed with RuntimeError: no environ"
+        with pytest.raises(MeasurementError, match=expected):
+            study.verify(measure, points=points_of(study, 9), executor=Fails())
+        assert len(study.results(kind="measured").numbers) == 5
+
+    @pytest.mark.usefixtures("usual_signals")
+    @pytest.mark.parametrize("method", ["verify", "refine"])
+    def test_sigterm_unwinds_without_a_database(self, study: SubnetStudy, method: str) -> None:
+        handlers = []
+
+        def top1(subnet: Subnet) -> float:
+            handlers.append(signal.getsignal(signal.SIGTERM))
+            return 40.0
+
+        arguments = {"budget": 2, "rounds": 1} if method == "refine" else {"points": 2}
+        getattr(study, method)({"top1": top1, "latency_ms": lambda _: 9.0}, **arguments)
+        with pytest.raises(SystemExit, match="143"):
+            handlers[0](signal.SIGTERM, None)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
     def test_a_return_that_is_no_number_is_refused_and_the_rest_kept(
         self, study: SubnetStudy, threads: Executor
@@ -253,7 +299,8 @@ class TestProcesses:
         notes = functions.Note(tmp_path, kills=28)
         subnets = points_of(study, 8)
         assert {s.resolution for s in subnets} == {20, 28}
-        found = study.verify({"top1": notes}, points=subnets, executor=process)
+        with pytest.warns(FailedMeasurementWarning, match="A worker was lost"):
+            found = study.verify({"top1": notes}, points=subnets, executor=process)
         assert [p.measured["top1"] for p in found] == [float(s.resolution) for s in subnets]
         assert not found.failures
         assert (tmp_path / "killed").exists()

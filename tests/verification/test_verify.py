@@ -349,6 +349,15 @@ class TestFailures:
             study.verify(measure, points=6)
         assert len(study.results(kind="measured").numbers) == 3
 
+    def test_the_meter_that_stopped_is_named(self, study: SubnetStudy) -> None:
+        def gone(subnet: Subnet) -> float:
+            raise OSError("unplugged")
+
+        measure = {"top1": gone, "latency_ms": lambda _: 5.0}
+        expected = r"`measure\['top1'\]` stopped after 0 of 3 subnets: OSError: unplugged"
+        with pytest.raises(MeasurementError, match=expected):
+            study.verify(measure, points=3)
+
     def test_an_error_of_the_device_stops_at_once(self, study: SubnetStudy) -> None:
         measure = devices(study, raises={2: RuntimeError("CUDA error: device-side assert")})
         with pytest.raises(MeasurementError, match="stopped after 1 of"):
