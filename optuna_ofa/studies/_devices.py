@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, Protocol
 from optuna_ofa.measurements import IN_A_ROW
 from optuna_ofa.studies._ask import Asked
 
+# how long a device that fails rests before it is tried again: as long as a phone takes to restart
+REST_S = 60.0
+
 
 class MeasuringDevice(Protocol):
     """An object that measures."""
@@ -83,7 +86,9 @@ class Device:
 
     Attributes:
         n_measured: How many subnets it has measured.
-        n_failed: How often it has failed since it last returned something.
+        n_failed: How often it has failed since it last returned something; one less than too often
+            after a rest.
+        n_rests: How often it has rested since then.
         given: What it has been given and has not returned.
     """
 
@@ -94,16 +99,48 @@ class Device:
         in_flight: int,
         returned: SimpleQueue[Returned | BaseException],
     ) -> None:
-        self.name, self.n_measured, self.n_failed = name, 0, 0
+        self.name, self.n_measured = name, 0
+        self.n_failed = self.n_rests = 0
         self._measure, self._in_flight, self._returned = measure, in_flight, returned
         self._jobs: SimpleQueue[Given | None] = SimpleQueue()
         self.given: list[Given] = []
         self._n_threads = 0
+        self._rests_until: float | None = None
 
     @property
     def n_free(self) -> int:
         """How many more subnets it can be given now."""
         return self._in_flight - len(self.given)
+
+    def failed(self) -> bool:
+        """Take note of a failure; return whether a rest begins, twice as long as the last one."""
+        self.n_failed += 1
+        if self.n_failed < IN_A_ROW or self._rests_until is not None:
+            return False
+        self.n_rests += 1
+        self._rests_until = time.monotonic() + self.rest_s
+        return True
+
+    def works(self) -> None:
+        """Take note that it has returned something."""
+        self.n_failed, self.n_rests, self._rests_until = 0, 0, None
+
+    def end_rest(self) -> None:
+        """Let it be tried again if its rest is over; another failure begins the next one."""
+        if self.seconds_of_rest == 0:
+            self.n_failed, self._rests_until = IN_A_ROW - 1, None
+
+    @property
+    def rest_s(self) -> float:
+        """How many seconds its last rest takes."""
+        return REST_S * 2.0 ** (self.n_rests - 1)
+
+    @property
+    def seconds_of_rest(self) -> float | None:
+        """Seconds until it can be tried again; None if it does not rest."""
+        if self._rests_until is None:
+            return None
+        return max(0.0, self._rests_until - time.monotonic())
 
     @property
     def hangs(self) -> bool:
@@ -112,7 +149,7 @@ class Device:
 
     @property
     def is_out(self) -> bool:
-        """Whether it hangs, or has failed too often in a row to be given more."""
+        """Whether it hangs, or rests because it has failed too often in a row."""
         return self.n_failed >= IN_A_ROW or self.hangs
 
     def end(self) -> None:

@@ -195,6 +195,8 @@ class Measuring:
         """Give each device that is free a subnet: one that waits for it, or a new one."""
         if self._is_over:
             return
+        for device in self.devices:
+            device.end_rest()
         for job in list(self._waiting):
             if free := [device for device in self._untried(job) if device.n_free]:
                 self._waiting.remove(job)
@@ -226,7 +228,7 @@ class Measuring:
     def _next(self) -> Iterator[Returned]:
         """Wait for a device, and yield all that has been returned by then.
 
-        It yields nothing where a measurement is overdue first.
+        It yields nothing where a measurement is overdue, or the rest of a device over, first.
 
         Raises:
             KeyboardInterrupt: After that, if there was a Ctrl-C.
@@ -234,7 +236,11 @@ class Measuring:
         """
         interrupt = None
         with contextlib.suppress(Empty):
-            returned = self._returned.get(timeout=self._seconds_left())
+            waits = [self._seconds_left()]
+            if not self._is_over:
+                waits += [device.seconds_of_rest for device in self.devices]
+            ends = min((seconds for seconds in waits if seconds is not None), default=None)
+            returned = self._returned.get(timeout=ends)
             while True:
                 if isinstance(returned, BaseException):
                     interrupt = returned
@@ -289,18 +295,23 @@ class Measuring:
         self._let_another(device, given.job, error)
 
     def _let_another(self, device: Device, job: Job, error: Exception) -> None:
-        device.n_failed += 1
+        rests = device.failed()
         job.errors[device.name] = error
         self._waiting.append(job)
         self._running.remove(job)
-        if device.is_out:
-            reason = "does not return" if device.hangs else f"has failed {IN_A_ROW} times in a row"
-            warn(
-                f"`devices[{device.name!r}]` {reason}, the last time with "
-                f"{error_in_words(error)}; it is given no more subnets"
-                f"{' until it does' if device.hangs else ''}.",
-                FailedMeasurementWarning,
-            )
+        if device.hangs:
+            reason, end = "does not return", "until it does"
+        elif rests:
+            first = device.n_rests == 1
+            reason = f"has failed {IN_A_ROW} times in a row" if first else "has failed again"
+            end = f"for {device.rest_s:g} s"
+        else:
+            return
+        warn(
+            f"`devices[{device.name!r}]` {reason}, the last time with {error_in_words(error)}; it "
+            f"is given no more subnets {end}.",
+            FailedMeasurementWarning,
+        )
 
     def _tell(self, device: Device, job: Job, returned: Any) -> None:
         """Write what a device has returned.
@@ -309,7 +320,7 @@ class Measuring:
             _WrongValueError: If it cannot be; nothing is written then.
         """
         values = self._written(device, job.asked, returned)
-        device.n_failed = 0
+        device.works()
         self._running.remove(job)
         if values is None:  # the trial is another's
             return

@@ -387,7 +387,9 @@ class SubnetStudy(TrialStudy):
         same subnets, and warns if a device of it is of another kind by them.
 
         A device that raises an error is not blamed at once: its subnet is given to another one.
-        Three errors in a row end its use, with a warning. A subnet that no device can measure,
+        After three errors in a row it is given none for 60 seconds, with a warning, and then one: a
+        phone may have restarted. Each time that fails too, the pause is twice as long; where all
+        devices pause, the call ends. A subnet that no device can measure,
         while one of them measures others, becomes a failed trial with the errors in its user
         attribute ``error``, and is not proposed again; so does one for which a device returns None.
         Errors include a missed ``measurement_timeout``: without one, a device that hangs keeps its
@@ -432,8 +434,8 @@ class SubnetStudy(TrialStudy):
             StorageError: If the database cannot be reached or written.
 
         Warns:
-            FailedMeasurementWarning: A device is given no more subnets, or subnets could not be
-                measured.
+            FailedMeasurementWarning: A device is given no more subnets for a time, or subnets could
+                not be measured.
             ImplausibleValueWarning: Accuracies are probably fractions, or the devices are of
                 several kinds: their costs differ by 20 % and five standard errors or more.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import re
 import threading
 import time
 from collections import Counter
@@ -306,6 +307,38 @@ class TestFailures:
         measured = study.measure_batches(devices, n=12)
         assert measured["b"] > 0
         assert states(study) == {"COMPLETE": 12}
+
+    def test_a_device_that_comes_back_after_a_pause_is_used_again(
+        self, make_study: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("optuna_ofa.studies._devices.REST_S", 0.001)
+        study, is_back = make_study(), threading.Event()
+        restarting = Phone(study, n_errors=5)
+
+        def slow(subnet: Subnet) -> Any:  # returns nothing that would end the wait
+            assert is_back.wait(20)
+            return truth(study, subnet)
+
+        def phone(subnet: Subnet) -> Any:
+            values = restarting.measure(subnet)
+            is_back.set()
+            return values
+
+        with pytest.warns(FailedMeasurementWarning) as warned:
+            measured = study.measure_batches({"slow": slow, "phone": phone}, n=12)
+        assert measured["phone"] > 0
+        assert states(study) == {"COMPLETE": 12}
+        texts = [str(one.message) for one in warned]
+        assert [text.partition(", the")[0] for text in texts] == [
+            "`devices['phone']` has failed 3 times in a row",
+            "`devices['phone']` has failed again",
+            "`devices['phone']` has failed again",
+        ]
+        assert [re.findall(r"for \S+ s", text) for text in texts] == [
+            ["for 0.001 s"],
+            ["for 0.002 s"],
+            ["for 0.004 s"],
+        ]
 
     @pytest.mark.parametrize("n_devices", [1, 3])
     def test_without_devices_the_subnets_can_be_asked_again(
