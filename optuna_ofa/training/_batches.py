@@ -13,6 +13,8 @@ from optuna_ofa.space import Family
 from optuna_ofa.supernet import check_batch
 from optuna_ofa.training._random import derived_seed, get_states, seed_all, set_states
 
+_END = object()  # of an epoch; a batch may be None
+
 
 class StreamPosition(NamedTuple):
     """The position in a stream.
@@ -122,8 +124,8 @@ class Batches(Iterator[tuple[Tensor, Tensor]]):
             batch = self._with_own_states(next, self._batches)
         except StopIteration:
             self._next_epoch()
-            batch = self._with_own_states(next, self._batches, None)
-        if batch is None:
+            batch = self._with_own_states(next, self._batches, _END)
+        if batch is _END:
             raise InvalidArgumentError("`loader` must give at least one batch, but is empty.")
         self.position = self.position._replace(n_given=self.position.n_given + 1)
         return batch
