@@ -60,6 +60,8 @@ def rule_of(hint: Any) -> Rule:
     if isinstance(hint, typing.TypeVar):
         return rule_of(hint.__bound__ or Any)
     origin, args = get_origin(hint), get_args(hint)
+    if hasattr(alias := origin or hint, "__value__"):  # of the statement `type`, as NumPy 2.5's
+        return rule_of(alias.__value__[args] if args else alias.__value__)
     if origin is Annotated:
         instead = [a for a in args[1:] if isinstance(a, Instead)]
         if instead:

@@ -163,6 +163,14 @@ def shared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return PublishedData(folder)
 
 
+@pytest.fixture
+def whole_data(shared_data: Path) -> Path:
+    """The folder of published data, for programs that open its files themselves."""
+    if not SHARED.is_dir():
+        pytest.skip(f"{SHARED} is missing, from which a program reads")
+    return Path(shared_data)
+
+
 class FileServer(ThreadingHTTPServer):
     """A server of the files in a folder, on this machine, that lists the requests."""
 

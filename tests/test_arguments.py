@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import TypeAliasType
 
 import optuna_ofa
 from optuna_ofa import Subnet
@@ -250,6 +251,20 @@ def test_every_annotation_is_a_rule() -> None:
         annotated = {n for n, p in parameters.items() if p.annotation is not p.empty}
         variadic = {n for n, p in parameters.items() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
         assert set(rules) == annotated - variadic
+
+
+def test_an_alias_of_the_statement_type_is_what_it_stands_for() -> None:
+    """With NumPy 2.5, which needs Python 3.12, `NDArray` and `ArrayLike` are such aliases."""
+    kind = TypeVar("kind", bound=np.generic)
+    row: Any = TypeAliasType("row", np.ndarray[Any, np.dtype[kind]], type_params=(kind,))
+    for hint, good, bad in [
+        (row[np.int64], np.array([1]), np.array([0.5])),
+        (row[np.int64] | None, None, [1]),
+        (Sequence[row[np.int64]], [np.array([1])], np.array([1])),
+        (TypeAliasType("count", int), 1, 0.5),
+    ]:
+        assert _accepts(hint, good)
+        assert not _accepts(hint, bad)
 
 
 def test_annotated_rules_need_not_be_ours() -> None:

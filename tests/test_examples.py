@@ -79,14 +79,14 @@ def run(
     return run
 
 
-def test_search_published_prices_each_pick_on_both_devices(shared_data: Path, run: Run) -> None:
-    out = run("search_published.py", "--data", shared_data, "--evaluations", 400)
+def test_search_published_prices_each_pick_on_both_devices(whole_data: Path, run: Run) -> None:
+    out = run("search_published.py", "--data", whole_data, "--evaluations", 400)
     assert out.count("(predicted)") == 6
     assert "note10's pick on i7-8700k" in out
 
 
 def test_fleet_prices_each_pick_on_all_and_goes_on(
-    shared_data: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole_data: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # names that are like a missing one, for a message that the example does not show, take 40 s
     monkeypatch.setattr(
@@ -94,7 +94,7 @@ def test_fleet_prices_each_pick_on_all_and_goes_on(
     )
     arguments = (
         "--data",
-        shared_data,
+        whole_data,
         "--evaluations",
         100,
         "--storage",

@@ -160,9 +160,9 @@ def test_no_module_repeats_the_version(project: dict[str, Any]) -> None:
 
 
 def _pins(name: str) -> dict[str, str]:
-    """Version by package of a file of constraints."""
+    """Version by package of a file of constraints, of several that of the newest Python."""
     lines = (ROOT / name).read_text().splitlines()
-    pins = (line.split("#")[0].strip() for line in lines)
+    pins = (re.split("[#;]", line)[0].strip() for line in lines)
     return dict(pin.lower().split("==") for pin in pins if pin)
 
 

@@ -93,7 +93,7 @@ def test_cubic_rbf_interpolates(import_benchmark: Any) -> None:
 
 def test_it_runs(
     benchmark: ModuleType,
-    shared_data: Path,
+    whole_data: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -101,7 +101,7 @@ def test_it_runs(
     command = [
         "accuracy.py",
         "--data",
-        str(shared_data),
+        str(whole_data),
         "--repeats",
         "1",
         "--spread-repeats",

@@ -155,7 +155,7 @@ def test_the_published_tables(
 
 def test_it_runs_and_prints_again_what_it_has(
     import_benchmark: Any,
-    shared_data: Path,
+    whole_data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -163,7 +163,7 @@ def test_it_runs_and_prints_again_what_it_has(
     benchmark: ModuleType = import_benchmark("peers")
     out = tmp_path / "peers.json"
     command = ["peers.py", "--out", str(out), "--problems", "macro", "--searches", "random"]
-    runs = [*command, "--data", str(shared_data), "--seeds", "2"]
+    runs = [*command, "--data", str(whole_data), "--seeds", "2"]
     printed = []
     for arguments in (runs, command):
         monkeypatch.setattr(sys, "argv", arguments)
