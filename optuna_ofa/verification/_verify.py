@@ -204,13 +204,23 @@ class Work:
 
     def _write(self, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime) -> Matrix:
         """Write trials, but none of what another process has measured for this study meanwhile."""
+        at_once = len(matrix)
+        if self._store.database is not None:
+            at_once = 1  # this process may be stopped meanwhile, so that another one writes them
+        written = [matrix[:0]]
         with self._alone():
-            new = absent(matrix, self._findings.results(kind=MEASURED).matrix)
-            for known in matrix[~new]:
-                del self.found[key(known)]  # its trial counts
-            if new.any():
-                own = [rows[i] for i in np.flatnonzero(new).tolist()]
-                write(self._problem, self._store, matrix[new], own, began, self._attributes)
+            for start in range(0, len(matrix), at_once):
+                part = slice(start, start + at_once)
+                written.append(self._write_new(matrix[part], rows[part], began))
+        return np.concatenate(written)
+
+    def _write_new(self, matrix: Matrix, rows: Sequence[Known], began: datetime.datetime) -> Matrix:
+        new = absent(matrix, self._findings.results(kind=MEASURED).matrix)
+        for known in matrix[~new]:
+            del self.found[key(known)]  # its trial counts
+        if new.any():
+            own = [rows[i] for i in np.flatnonzero(new).tolist()]
+            write(self._problem, self._store, matrix[new], own, began, self._attributes)
         return matrix[new]
 
     @contextlib.contextmanager

@@ -18,6 +18,7 @@ from optuna_ofa.exceptions import FailedMeasurementWarning, InvalidArgumentError
 from optuna_ofa.predictors import CostPredictor, FunctionPredictor
 from optuna_ofa.space import Matrix
 from optuna_ofa.verification import Meter, Readings
+from optuna_ofa.verification._trials import write
 
 SPACE = SearchSpace("ofa_mbv3_fashion").restrict(resolution=[20, 28], kernel=[3, 5])
 MACS, PARAMS = CostPredictor("n_macs", SPACE), CostPredictor("n_params", SPACE)
@@ -344,6 +345,24 @@ class TestOtherProcesses:
         meters, asked = self.overtaken(tmp_path, subnets[8:18])
         assert len(study.verify(meters, points=subnets).points) == 20
         assert asked == [*subnets[:8], *subnets[18:]]
+
+    def test_what_they_write_while_this_one_writes_is_not_written_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        study, matrix = self.open(tmp_path), SPACE.sample(3, seed=1)
+        other, calls = self.open(tmp_path), 0
+
+        def write_both(problem: Any, store: Any, rows: Matrix, known: Any, *rest: Any) -> None:
+            nonlocal calls
+            calls += 1
+            write(problem, store, rows, known, *rest)
+            if calls == 1:  # this process was stopped for longer than its claim lasts
+                write(problem, other.store, matrix[1:2], known[:1], *rest)
+
+        monkeypatch.setattr("optuna_ofa.verification._verify.write", write_both)
+        study.verify({"latency_ms": Device().latency}, points=SPACE.from_matrix(matrix))
+        assert calls == 2
+        assert len(study.get_trials()) == 100 + 3
 
     def test_running_trials_are_left_to_them(self, tmp_path: Path) -> None:
         study, twin = (self.open(tmp_path, study_name=name, storage=None) for name in ("a", "b"))
