@@ -21,7 +21,8 @@ class RayExecutor:
 
     Args:
         **options: Those of ``ray.remote``: what a task needs (``num_cpus``, ``num_gpus``,
-            ``resources``), the ``runtime_env`` of its worker, and so on.
+            ``resources``), the ``runtime_env`` of its worker, and so on. ``max_retries`` is 0
+            unless it is given: who submits tries lost tasks again.
 
     Raises:
         MissingDependencyError: If ``ray`` is not installed.
@@ -29,8 +30,7 @@ class RayExecutor:
 
     def __init__(self, **options: Any) -> None:
         self._ray = _ray.check()
-        remote = self._ray.remote(_call)
-        self._remote = remote.options(**options) if options else remote
+        self._remote = self._ray.remote(_call).options(**{"max_retries": 0, **options})
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start a task, and return its future result; to cancel that is to cancel the task."""

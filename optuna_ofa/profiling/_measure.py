@@ -13,7 +13,6 @@ from optuna.storages import BaseStorage
 
 from optuna_ofa._arguments import AnyPath, OutputFolder, PositiveFloat, StorageUrl, checked
 from optuna_ofa._progress import GraphBar, graph_progress
-from optuna_ofa._rules import shown
 from optuna_ofa._terminations import terminations_raised
 from optuna_ofa._warnings import warn
 from optuna_ofa.exceptions import (
@@ -193,7 +192,7 @@ class _Workers:
 
     def __init__(self, settings: MeasurementSettings, executor: Executor) -> None:
         self._settings, self._executor = settings, executor
-        ((_, self.setup),) = self._run(setup_of_worker, [settings])
+        ((_, self.setup),) = self._run(setup_of_worker, [settings], _which_device)
 
     def parts(
         self, family: Family, work: Work, subnets: Sequence[Subnet], bar: GraphBar
@@ -208,7 +207,7 @@ class _Workers:
         self,
         function: Callable[[Item], Result],
         tasks: Iterable[Item],
-        describe: Callable[[Item], str] = shown,
+        describe: Callable[[Item], str],
     ) -> Iterator[tuple[int, Result]]:
         try:
             yield from run_tasks(self._executor, function, tasks, describe=describe)
@@ -217,6 +216,10 @@ class _Workers:
         except Exception as error:
             refuse_unsendable("runtime", self._settings.runtime, error)
             raise
+
+
+def _which_device(settings: MeasurementSettings) -> str:
+    return "to say which device it is"
 
 
 def _in_words(task: Task) -> str:

@@ -130,6 +130,22 @@ def test_an_engine_finds_what_one_process_finds(
     assert raced.partial == race.partial
 
 
+@pytest.mark.parametrize(("given", "expected"), [({}, 0), ({"max_retries": 2}, 2)])
+def test_ray_leaves_lost_tasks_to_who_submits(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, int], expected: int
+) -> None:
+    ray = pytest.importorskip("ray")
+    options: dict[str, Any] = {}
+
+    class Remote:
+        def options(self, **of: Any) -> None:
+            options.update(of)
+
+    monkeypatch.setattr(ray, "remote", lambda function: Remote())
+    RayExecutor(num_cpus=2, **given)
+    assert options == {"num_cpus": 2, "max_retries": expected}
+
+
 MPI = """
 import json, torch
 from mpi4py.futures import MPIPoolExecutor

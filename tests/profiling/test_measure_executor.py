@@ -160,6 +160,20 @@ def test_a_folder_of_graphs_is_refused(device: Any, space: SearchSpace, tmp_path
     assert workers.n_submitted == 0
 
 
+def test_devices_that_cannot_be_asked_are_said(device: Any, space: SearchSpace) -> None:
+    expected = "Workers were lost each time .*not done: to say which device it is"
+    with (
+        pytest.warns(FailedMeasurementWarning, match="A worker was lost"),
+        pytest.raises(MeasurementError, match=expected),
+    ):
+        measure(
+            space,
+            space.sample(1, seed=0),
+            MeasurementSettings(runtime=device),
+            executor=Workers(loses=(1, 2, 3)),
+        )
+
+
 class Pickling(Workers):
     """Workers in other processes, as far as tasks are concerned."""
 
