@@ -19,7 +19,6 @@ import optuna_ofa
 from optuna_ofa import LatencyTable, NetworkLatencyPredictor, SearchSpace
 from optuna_ofa.visualization import plot_macs_latency, plot_predicted_latency
 
-FAMILY = "ofa_mbv3_w1.0"
 N_FIT = 20
 
 
@@ -27,6 +26,7 @@ def main() -> None:
     """Profile, measure, fit, report, search."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/device"))
+    parser.add_argument("--supernet", default="ofa_mbv3_w1.0")
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--compared", type=int, default=20, help="subnets to test it on")
@@ -35,7 +35,7 @@ def main() -> None:
     folder, runtime = arguments.folder, arguments.runtime
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{runtime}.json"
-    space = SearchSpace(FAMILY)
+    space = SearchSpace(arguments.supernet)
     settings = optuna_ofa.MeasurementSettings(runtime=runtime, n_rounds=arguments.rounds)
 
     if path.exists():
@@ -64,7 +64,9 @@ def main() -> None:
     plot_predicted_latency(report).write_html(folder / "predicted.html")
     plot_macs_latency(report).write_html(folder / "macs.html")
 
-    study = optuna_ofa.study(space.restrict(resolution=224), hardware=latency, seed=0)
+    study = optuna_ofa.study(
+        space.restrict(resolution=max(space.resolutions)), hardware=latency, seed=0
+    )
     study.search(n_trials=arguments.evaluations)
     largest = latency.predict(space.to_matrix([space.largest()]))[0]
     print(study.front().best(latency_ms=0.8 * largest))

@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.NoisyDeviceWarning"),
     pytest.mark.filterwarnings("ignore::optuna_ofa.exceptions.ExtrapolationWarning"),
 ]
-FAMILY = ("--supernet", "ofa_mbv3_w1.0")
+FAMILY = ("--supernet", "ofa_mbv3_fashion")
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of two tiny resolutions, profiled by the command."""
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     out = tmp_path_factory.mktemp("tables") / "phone.json"
-    arguments = "--n-rounds 2 --max-spread 10 --resolutions 128 224"
+    arguments = "--n-rounds 2 --max-spread 10 --resolutions 20 28"
     assert main(["profile", *FAMILY, "--out", str(out), *arguments.split()]) == 0
     return out
 
 
 def test_profile_writes_a_table(table: Path) -> None:
     found = LatencyTable.load(table)
-    assert found.resolutions == (128, 224)
+    assert found.resolutions == (20, 28)
     assert found.metadata["runtime"] == "onnxruntime"
 
 
@@ -64,7 +64,7 @@ def test_measure_prints_each_subnet(capsys: pytest.CaptureFixture[str], as_json:
         assert [0 < row["latency_ms"] < 60_000 for row in data["subnets"]] == [True, True]
         assert len({str(row["subnet"]) for row in data["subnets"]}) == 2
     else:
-        assert out.count(" ms  ofa_mbv3_w1.0@") == 2
+        assert out.count(" ms  ofa_mbv3_fashion@") == 2
 
 
 def test_measure_chooses_the_subnets_to_fit_to(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +81,7 @@ def test_graphs_and_collect_need_a_device_between(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
-    assert main(["graphs", str(tmp_path), *FAMILY, "--resolutions", "64", "--json"]) == 0
+    assert main(["graphs", str(tmp_path), *FAMILY, "--resolutions", "20", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["folder"] == str(tmp_path)
     assert main(["collect", str(tmp_path), *FAMILY, "--out", str(tmp_path / "t.json")]) == 1
     assert capsys.readouterr().err.startswith(f"error: FOLDER {tmp_path}: must have a results.json")
