@@ -279,7 +279,7 @@ def test_several_phones_go_on_where_they_stopped(run: Run, tmp_path: Path) -> No
         assert sum(measured.values()) == 12
         assert 0 < measured["unplugged"] <= 4
         assert f"of {n} are on their front" in out
-        assert "(measured)" in out
+        assert "(measured on phone-" in out
 
 
 def _write_images(root: Path, *, n_classes: int, n: int, seed: int) -> Path:
