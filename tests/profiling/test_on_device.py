@@ -32,7 +32,7 @@ NEEDED = {
     "onnxruntime": ("onnxruntime", "flatbuffers", "google", "packaging"),
     "ai_edge_litert": ("ai_edge_litert", "ai_edge_litert-*.dist-info", "flatbuffers"),
 }
-SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 96]).restrict(depth=2, kernel=3, expand=3)
+SPACE = SearchSpace("ofa_mbv3_w1.0", resolution=[64, 160]).restrict(depth=2, kernel=3, expand=3)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
